@@ -1,5 +1,6 @@
 /** Errors as RFC 9457 problem details, for programs: over HTTP and in socket acknowledgements. */
 
+import { readDate } from '../core/catalog/field-date.ts'
 import { textIn } from '../core/catalog/text.ts'
 import { AppError, type FieldError } from '../core/domain/errors.ts'
 import { createTexts, isTextKey, type Locale, type Texts } from '../core/i18n/index.ts'
@@ -77,7 +78,7 @@ export function fieldErrorMessage(
     ...Object.fromEntries(
       Object.entries({ example: EXAMPLE_DATE, ...params }).map(([name, value]) => [
         name,
-        typeof value === 'string' && /^\d{4}-\d\d-\d\d$/.test(value) ? writeDate(locale, value) : value,
+        typeof value === 'string' && readDate(value) === value ? writeDate(locale, value) : value,
       ]),
     ),
     label,

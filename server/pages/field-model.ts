@@ -124,20 +124,22 @@ function fieldModel(
     input: inputAttributes(field),
     min: typeof field.min === 'string' ? field.min : null,
     max: typeof field.max === 'string' ? field.max : null,
-    ...(calendar !== null && typedDate(calendar, String(value), locale)),
+    ...(calendar !== null && typedDate(calendar, field, String(value), locale)),
   }
 }
 
 /** A date of a calendar that the date fields of browsers do not have is typed as text. */
 function typedDate(
   calendar: string,
+  field: Field,
   value: string,
   locale: Locale,
 ): Pick<FieldModel, 'value' | 'input' | 'min' | 'max'> {
-  const iso = readDate(readCalendarDate(calendar, value))
+  const iso = readCalendarDate(calendar, value)
   return {
     value: iso === null ? value : writeCalendarDate(locale, iso),
-    input: { type: 'text', inputmode: 'numeric', autocomplete: 'off', dir: 'ltr', size: 10 },
+    // Numeric keyboards of phones have no separators.
+    input: { ...inputAttributes(field), type: 'text', inputmode: undefined, dir: 'ltr', size: 10 },
     min: null,
     max: null,
   }

@@ -2,6 +2,8 @@
  * Dates of forms in the calendar of the page's language. A Persian page asks for ۱۳۷۵/۰۶/۲۱, the day that a program sends as
  * 1996-09-11: the date fields of browsers know the Gregorian calendar only.
  */
+import { readDate } from '../../core/catalog/field-date.ts'
+import type { Field } from '../../core/catalog/field-definition.ts'
 import { toLatinDigits, withoutInvisible } from '../../core/domain/digits.ts'
 import type { Locale } from '../../core/i18n/index.ts'
 import { localizeDigits } from '../../core/i18n/localize-digits.ts'
@@ -29,19 +31,34 @@ export function writeCalendarDate(locale: Locale, iso: string): string {
   return localizeDigits(locale, [year, ...padded].join('/'))
 }
 
+/** Values that were submitted before, as a form of the language shows them. */
+export function writeCalendarDates(
+  locale: Locale,
+  fields: readonly Pick<Field, 'name' | 'type'>[],
+  values: Record<string, unknown> | null,
+): Record<string, unknown> | null {
+  if (values === null || ownCalendarOf(locale) === null) return values
+  const dates = fields.flatMap(({ name, type }): [string, string][] => {
+    const value = type === 'date' && Object.hasOwn(values, name) ? readDate(String(values[name])) : null
+    return value === null ? [] : [[name, writeCalendarDate(locale, value)]]
+  })
+  return { ...values, ...Object.fromEntries(dates) }
+}
+
 /**
  * Reads a typed date, with or without separators. A date is taken as Gregorian if its year is nearer to today that way.
- * @returns it as 1996-09-11; the text unchanged if it is Gregorian or not a valid date of the calendar
+ * @returns it as 1996-09-11; null for anything that is no day of the calendar
  */
-export function readCalendarDate(calendar: string, text: string, today = new Date()): string {
+export function readCalendarDate(calendar: string, text: string, today = new Date()): string | null {
   const typed = toLatinDigits(withoutInvisible(text)).trim()
   const match = /^(\d{3,4})[-/. ](\d{1,2})[-/. ](\d{1,2})$/.exec(typed) ?? /^(\d{4})(\d\d)(\d\d)$/.exec(typed)
-  if (!match) return text
+  if (!match) return null
   const [year = 0, month = 0, day = 0] = match.slice(1).map(Number)
   const [ownYear = 0] = partsOf(calendar, Math.floor(today.getTime() / DAY_MS))
-  if (Math.abs(year - today.getUTCFullYear()) < Math.abs(year - ownYear)) return text
+  if (Math.abs(year - today.getUTCFullYear()) < Math.abs(year - ownYear))
+    return readDate(match.slice(1).join('-'))
   const found = findDay(calendar, [year, month, day])
-  return found === null ? text : new Date(found * DAY_MS).toISOString().slice(0, 10)
+  return found === null ? null : new Date(found * DAY_MS).toISOString().slice(0, 10)
 }
 
 /** Binary search by days: later days have later dates. */

@@ -11,6 +11,7 @@ import { pageContext } from '../middleware/locale.ts'
 import { credentialsOf } from '../middleware/owner.ts'
 import { requireSubmitter } from '../middleware/submitter.ts'
 import { cookieMarkOf, currentPageLink, withCookieMark, withoutCookieMark } from '../pages/links.ts'
+import { writeCalendarDates } from '../pages/reader-calendar.ts'
 import { createCodeLinkRoutes } from './code-links.ts'
 import { createFormSubmit } from './form-submit.ts'
 import type { PageDeps } from './page-deps.ts'
@@ -71,7 +72,11 @@ export function createPageRoutes(deps: PageDeps): Router {
     refusedForms.setStatus(res, refused)
     const values =
       refused?.values ??
-      (await ownership.submittedValues(String(again), service.slug, credentialsOf(req, res)))
+      writeCalendarDates(
+        pageContext(req).locale,
+        service.fields,
+        await ownership.submittedValues(String(again), service.slug, credentialsOf(req, res)),
+      )
     res.send(
       pages.form(pageContext(req), service, {
         key: refused?.key ?? nanoid(),

@@ -8,6 +8,8 @@ import { MAX_FORM_FIELDS } from '../problem.ts'
 /** Longer values are invalid: their beginning is enough to see why. */
 const MAX_SHOWN_CHARACTERS = MAX_TEXT_CHARACTERS + 100
 const MAX_SHOWN_CHOICES = 200
+/** For a day that the calendar of the page does not have: the same text could be a day of the Gregorian one. */
+const NOT_A_DATE = 'not a date'
 
 /** Reads the body of a posted form. The forms of the pages have few fields. */
 export const readForm = express.urlencoded({
@@ -36,7 +38,8 @@ export function parseFormBody(req: Request, { fields }: Pick<Service, 'fields'>)
   if (isCalendar(calendar))
     for (const { name, type } of fields) {
       const typed = requestData[name]
-      if (type === 'date' && typeof typed === 'string') requestData[name] = readCalendarDate(calendar, typed)
+      if (type === 'date' && typeof typed === 'string' && typed.trim() !== '')
+        requestData[name] = readCalendarDate(calendar, typed) ?? NOT_A_DATE
     }
   return {
     key: typeof key === 'string' && /^[\w-]{10,64}$/.test(key) ? key : null,

@@ -1,7 +1,12 @@
 /** Dates of forms in the calendar of the page's language. */
 import { load } from 'cheerio'
 import { expect, inject, test } from 'vitest'
-import { ownCalendarOf, readCalendarDate, writeCalendarDate } from '../../server/pages/reader-calendar.ts'
+import {
+  ownCalendarOf,
+  readCalendarDate,
+  writeCalendarDate,
+  writeCalendarDates,
+} from '../../server/pages/reader-calendar.ts'
 import { fieldOf, serveForm, serviceWith } from '../helpers/all-fields.ts'
 import { openBrowser, textOf } from './page-browser.ts'
 
@@ -9,7 +14,13 @@ const DAY_MS = 86_400_000
 const TODAY = new Date('2026-12-01')
 const read = (text: string, calendar = 'persian') => readCalendarDate(calendar, text, TODAY)
 
-const born = fieldOf({ name: 'born', type: 'date', min: '1950-01-01', max: '2020-12-31' })
+const born = fieldOf({
+  name: 'born',
+  type: 'date',
+  min: '1950-01-01',
+  max: '2020-12-31',
+  autocomplete: 'bday',
+})
 const service = serviceWith(born)
 const browser = openBrowser(await serveForm(service, inject('assets')))
 const FORM = `/services/${service.slug}?lang=`
@@ -21,14 +32,18 @@ test.each([
   ['۱۳۷۵۰۶۲۱', '1996-09-11'],
   [' ‏۱۴۰۴/۱/۱ ', '2025-03-21'],
   ['1403/12/30', '2025-03-20'],
+  // Nearer to today as a Gregorian year.
+  ['1996/9/11', '1996-09-11'],
+  ['19960911', '1996-09-11'],
+  ['2026 01 31', '2026-01-31'],
 ])('the Persian date %j is %s', (text, iso) => {
   expect(read(text)).toBe(iso)
 })
 
-test.each(['1404/12/30', '1375/13/01', '1375/06/32', '1375/06', 'yesterday', '', '1996/09/11', '2026-01-31'])(
-  '%j is not a valid Persian date and is returned unchanged',
+test.each(['1404/12/30', '1375/07/31', '1375/13/01', '1375/06', '1996/02/30', 'yesterday', ''])(
+  '%j is no day of the Persian calendar',
   (text) => {
-    expect(read(text)).toBe(text)
+    expect(read(text)).toBeNull()
   },
 )
 
@@ -42,8 +57,12 @@ test.each([
   expect(writeCalendarDate(locale, '1996-09-11')).toBe(written)
 })
 
-test.each(['fa', 'th', 'ar-SA'])('every date that is written in %s is read again', (locale) => {
-  const calendar = ownCalendarOf(locale) as string
+test.each([
+  ['fa', 'persian'],
+  ['th', 'buddhist'],
+  ['ar-u-ca-islamic-umalqura', 'islamic-umalqura'],
+])('every date that is written in %s is read again', (locale, calendar) => {
+  expect(ownCalendarOf(locale)).toBe(calendar)
   for (let day = Date.parse('1900-01-01'); day < Date.parse('2100-01-01'); day += 37 * DAY_MS) {
     const iso = new Date(day).toISOString().slice(0, 10)
     const written = writeCalendarDate(locale, iso)
@@ -53,8 +72,10 @@ test.each(['fa', 'th', 'ar-SA'])('every date that is written in %s is read again
 
 test('a Persian form asks for a date of the Persian calendar, an English one leaves it to the browser', async () => {
   const $fa = await browser.open('/?lang=fa')
-  expect($fa('[name=born]').attr()).toMatchObject({ type: 'text', inputmode: 'numeric', dir: 'ltr' })
+  expect($fa('[name=born]').attr()).toMatchObject({ type: 'text', autocomplete: 'bday', dir: 'ltr' })
   expect($fa('[name=born]').attr()).not.toHaveProperty('min')
+  // Numeric keyboards of phones have no separators.
+  expect($fa('[name=born]').attr()).not.toHaveProperty('inputmode')
   expect($fa('[name=_calendar]').val()).toBe('persian')
   expect(textOf($fa, '#field-born-hint')).toContain('۱۴۰۴/۱۱/۱۱')
   const $en = await browser.open('/?lang=en')
@@ -86,5 +107,17 @@ test('a refused Persian form says dates of its errors in the Persian calendar, a
     '۱۳۷۵/۱۳/۰۱',
     'Value باید تاریخ درستی باشد، مانند ۱۴۰۴/۱۱/۱۱',
   ])
+  // 31 July 1375 of the Gregorian calendar would be a day.
+  expect((await errorFor('1375/07/31'))[1]).toBe('Value باید تاریخ درستی باشد، مانند ۱۴۰۴/۱۱/۱۱')
   expect(await errorFor('1300/01/01')).toEqual(['۱۳۰۰/۰۱/۰۱', 'Value نباید پیش از ۱۳۲۸/۱۰/۱۱ باشد'])
+})
+
+test('dates that were submitted before are shown in the calendar of the form, whatever their year', () => {
+  const stored = { born: '1650-05-05', name: '1650-05-05' }
+  const fields = [born, fieldOf({ name: 'name', type: 'text' })]
+  const shown = writeCalendarDates('fa', fields, stored)
+  expect(shown).toEqual({ born: '۱۰۲۹/۰۲/۱۵', name: '1650-05-05' })
+  expect(read(String(shown?.born))).toBe('1650-05-05')
+  expect(writeCalendarDates('en', fields, stored)).toBe(stored)
+  expect(writeCalendarDates('fa', fields, null)).toBeNull()
 })

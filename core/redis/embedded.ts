@@ -9,6 +9,7 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Log } from '../runtime/log.ts'
 import { StartupError } from '../runtime/startup-error.ts'
+import { isAlive } from './is-alive.ts'
 import { isRedisUp, READY_WITHIN_MS, startRedisServer } from './local-server.ts'
 import { tryLock, unlock } from './start-lock.ts'
 import { describeTarget } from './topology.ts'
@@ -36,14 +37,14 @@ interface Owner {
 export async function startOrJoinEmbedded(log: Log): Promise<EmbeddedRedis> {
   const dir = privateFolder()
   const ownerFile = join(dir, 'owner.json')
-  const lock = join(dir, 'starting')
+  const lock = join(dir, 'starting.lock')
   await waitWhileStopping(ownerFile, log)
-  // A lock that a killed process left is free after READY_WITHIN_MS.
+  // Another process may take READY_WITHIN_MS before.
   const deadline = Date.now() + 2 * READY_WITHIN_MS
   while (Date.now() < deadline) {
     const owner = await runningOwner(ownerFile)
     if (owner && isAlive(owner.ownerPid)) return joinRunning(owner, ownerFile, log)
-    if (!tryLock(lock, READY_WITHIN_MS)) {
+    if (!tryLock(lock)) {
       await sleep(100)
       continue
     }
@@ -147,13 +148,4 @@ function writeOwner(file: string, owner: Owner): void {
   const next = `${file}.${process.pid}`
   writeFileSync(next, JSON.stringify(owner), { mode: 0o600 })
   renameSync(next, file)
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0)
-    return true
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'EPERM'
-  }
 }

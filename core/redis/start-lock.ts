@@ -1,23 +1,46 @@
-/** A lock between the processes of one machine: a folder, which only one of them can create. */
-import { lstatSync, mkdirSync, rmSync } from 'node:fs'
-
 /**
- * Whether the lock was free and is taken now.
- *
- * @param staleAfterMs a lock of this age is removed, since its process was killed: the next try can take it
+ * A lock between the processes of one machine: a file with the pid of its holder. It appears with its content, as a link to a
+ * file that is complete.
  */
-export function tryLock(folder: string, staleAfterMs: number): boolean {
-  try {
-    mkdirSync(folder)
-    return true
-  } catch (error) {
-    // Windows says EPERM while the folder is being removed.
-    if (!['EEXIST', 'EPERM'].includes((error as NodeJS.ErrnoException).code ?? '')) throw error
-  }
-  // The lock may have been released since.
-  const lock = lstatSync(folder, { throwIfNoEntry: false })
-  if (lock && Date.now() - lock.mtimeMs > staleAfterMs) unlock(folder)
+import { linkSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { isAlive } from './is-alive.ts'
+
+/** Whether the lock was free and is taken now. That of a process that was killed is removed: the next try can take it. */
+export function tryLock(path: string): boolean {
+  if (take(path)) return true
+  if (isStale(path)) removeStale(path)
   return false
 }
 
-export const unlock = (folder: string): void => rmSync(folder, { recursive: true, force: true })
+export const unlock = (path: string): void => rmSync(path, { force: true })
+
+function take(path: string): boolean {
+  const own = `${path}.${process.pid}`
+  writeFileSync(own, String(process.pid), { mode: 0o600 })
+  try {
+    linkSync(own, path)
+    return true
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error
+    return false
+  } finally {
+    rmSync(own)
+  }
+}
+
+/** One process at a time removes it, and only while it is still stale: another one may have taken the lock since. */
+function removeStale(path: string): void {
+  const removing = `${path}-removing`
+  if (!take(removing)) return
+  if (isStale(path)) unlock(path)
+  unlock(removing)
+}
+
+function isStale(path: string): boolean {
+  try {
+    return !isAlive(Number(readFileSync(path, 'utf8')))
+  } catch {
+    // It has been released since.
+    return false
+  }
+}

@@ -1,33 +1,40 @@
-import { mkdirSync, utimesSync } from 'node:fs'
+import { spawnSync } from 'node:child_process'
+import { readdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { Worker } from 'node:worker_threads'
-import { expect, test } from 'vitest'
+import { beforeEach, expect, test } from 'vitest'
 import { tryLock, unlock } from '../../../core/redis/start-lock.ts'
 import { useFolder } from '../../helpers/redis.ts'
 
-const folder = useFolder()
-const STALE_AFTER_MS = 10_000
+/** Of a process that has ended. */
+const { pid: ENDED } = spawnSync('true')
+
+let folder: string
+let lock: string
+beforeEach(() => {
+  folder = useFolder()
+  lock = join(folder, 'lock')
+})
 
 test('a lock is taken once until it is released', () => {
-  const lock = join(folder, 'once')
-  expect(tryLock(lock, STALE_AFTER_MS)).toBe(true)
-  expect(tryLock(lock, STALE_AFTER_MS)).toBe(false)
+  expect(tryLock(lock)).toBe(true)
+  expect(tryLock(lock)).toBe(false)
+  expect(readdirSync(folder)).toEqual(['lock'])
   unlock(lock)
-  expect(tryLock(lock, STALE_AFTER_MS)).toBe(true)
+  expect(tryLock(lock)).toBe(true)
 })
 
 test('a lock that another process releases during a try is not an error', async () => {
-  const lock = join(folder, 'contended')
   const other = new Worker(
-    `const { mkdirSync, rmdirSync } = require('node:fs')
+    `const { writeFileSync, rmSync } = require('node:fs')
      const { workerData: lock } = require('node:worker_threads')
-     for (;;) try { mkdirSync(lock); rmdirSync(lock) } catch {}`,
+     for (;;) try { writeFileSync(lock, String(process.pid), { flag: 'wx' }); rmSync(lock) } catch {}`,
     { eval: true, workerData: lock },
   )
   try {
     let taken = 0
     for (let tries = 0; tries < 3_000 || taken === 0; tries++)
-      if (tryLock(lock, STALE_AFTER_MS)) {
+      if (tryLock(lock)) {
         taken++
         unlock(lock)
       }
@@ -36,15 +43,21 @@ test('a lock that another process releases during a try is not an error', async 
   }
 })
 
-test('a lock of a killed process is free once it is stale', () => {
-  const lock = join(folder, 'stale')
-  mkdirSync(lock)
-  const seconds = Date.now() / 1000 - STALE_AFTER_MS / 1000 - 1
-  utimesSync(lock, seconds, seconds)
-  expect(tryLock(lock, STALE_AFTER_MS)).toBe(false)
-  expect(tryLock(lock, STALE_AFTER_MS)).toBe(true)
+test('a lock of a process that was killed is free at the next try', () => {
+  writeFileSync(lock, String(ENDED))
+  expect(tryLock(lock)).toBe(false)
+  expect(tryLock(lock)).toBe(true)
+  expect(readdirSync(folder)).toEqual(['lock'])
+})
+
+test('a lock is not removed while another process removes the stale one, which it may have taken since', () => {
+  writeFileSync(lock, String(ENDED))
+  writeFileSync(`${lock}-removing`, String(process.pid))
+  expect(tryLock(lock)).toBe(false)
+  expect(tryLock(lock)).toBe(false)
+  expect(readdirSync(folder)).toEqual(['lock', 'lock-removing'])
 })
 
 test('a lock in a folder that is missing is an error that names it', () => {
-  expect(() => tryLock(join(folder, 'missing', 'lock'), STALE_AFTER_MS)).toThrow(/ENOENT.*missing/)
+  expect(() => tryLock(join(folder, 'missing', 'lock'))).toThrow(/ENOENT.*missing/)
 })

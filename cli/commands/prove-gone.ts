@@ -17,6 +17,8 @@ interface Search {
   /** What was searched, for the last line. */
   searched: string
   found: Found[]
+  /** A part of it could not be searched this time. */
+  isIncomplete?: boolean
 }
 
 const BATCH_SIZE = 500
@@ -39,7 +41,8 @@ export async function proveGone(
   ]
   const found = searches.flatMap((search) => search.found)
   const searched = searches.map((search) => search.searched)
-  if (context.json) context.printJson({ hash, gone: found.length === 0, searched, found })
+  const gone = found.length === 0 && !searches.some(({ isIncomplete }) => isIncomplete)
+  if (context.json) context.printJson({ hash, gone, searched, found })
   else {
     if (found.length > 0)
       context.printTable([['WHERE', 'WHAT'], ...found.map(({ where, what }) => [where, what])])
@@ -47,7 +50,7 @@ export async function proveGone(
       `${found.length === 0 ? 'Nothing' : plural(found.length, 'trace')} of ${hash} found. Searched: ${searched.join('; ')}.`,
     )
   }
-  return found.length === 0 ? EXIT.done : EXIT.failed
+  return gone ? EXIT.done : EXIT.failed
 }
 
 async function searchKeys(nodes: readonly RedisNode[], hash: string): Promise<Search> {
@@ -130,9 +133,11 @@ async function searchFiles(redis: RedisClient, hash: string, isSealed: boolean):
     return { searched: `${plural(count, 'file')} of Redis`, found }
   } catch (error) {
     // Redis removes files while it rewrites them.
-    const { code, path = folder } = error as NodeJS.ErrnoException
-    const why = code === 'ENOENT' ? 'was removed meanwhile: run this again' : `cannot be read (${code})`
-    return { searched: `${plural(count, 'file')} of Redis, but not all: ${path} ${why}`, found }
+    const { code, path = folder, message } = error as NodeJS.ErrnoException
+    const why =
+      code === 'ENOENT' ? 'was removed meanwhile: run this again' : `cannot be read (${code ?? message})`
+    const searched = `${plural(count, 'file')} of Redis, but not all: ${path} ${why}`
+    return { searched, found, isIncomplete: true }
   }
 }
 

@@ -64,5 +64,9 @@ test.runIf(onRealRedis)(
     expect(out).toContain(join(folder, 'dump.rdb'))
     expect(out).toMatch(/1 file of Redis, but not all: \S+base\.rdb was removed meanwhile: run this again/)
     expect(code).toBe(1)
+    // Without a trace it is not proven either.
+    writeFileSync(join(folder, 'dump.rdb'), '')
+    expect(await cli.json('prove-gone', hash)).toMatchObject({ gone: false, found: [] })
+    expect((await cli.run('prove-gone', hash)).code).toBe(1)
   },
 )

@@ -1,16 +1,34 @@
-/** Letters, combining marks and digits, and the zero-width joiners within Persian and Indic words. */
-const WORD = /^[\p{L}\p{M}\p{N}\u200C\u200D]+$/u
+/** Scripts whose words are shown, each by itself. */
+const WORDS = [
+  // With the zero-width non-joiner within Persian words.
+  /^[\p{scx=Arab}]+(?:\u200C[\p{scx=Arab}]+)*$/u,
+  /^[\p{scx=Deva}]+$/u,
+  /^[\p{scx=Hebr}]+$/u,
+  /^[\p{scx=Thai}]+$/u,
+  /^[\p{scx=Hang}]+$/u,
+  /^[\p{scx=Han}\p{scx=Hira}\p{scx=Kana}]+$/u,
+  /^(?:(?=\p{scx=Latn})[\p{Ll}\p{Lu}])+$/u,
+]
+/** Many of their letters look like Latin ones: shown only where there are none. */
+const LOOKALIKES = [/^\p{scx=Cyrl}+$/u, /^\p{scx=Grek}+$/u]
+const INVISIBLE = /(?!\u200C)[\p{Default_Ignorable_Code_Point}\p{Cc}\p{P}\p{S}]/u
 
 /**
- * A web address for people, with the letters of its own script: `/سلام` for `/%D8%B3%D9%84%D8%A7%D9%85`. Everything else stays
- * encoded, so that no address looks like another one.
+ * A web address for people, with the letters of its own script: `/سلام` for `/%D8%B3%D9%84%D8%A7%D9%85`. What is invisible,
+ * punctuation, or looks like another letter stays encoded.
  */
 export const readableAddress = (address: string): string =>
-  address.replace(/(?:%[89a-f][\da-f])+/gi, (encoded) => {
-    try {
-      const decoded = decodeURIComponent(encoded)
-      return WORD.test(decoded) ? decoded : encoded
-    } catch {
-      return encoded
-    }
+  address.replace(/[^/?#&=]+/g, (part) => {
+    const hasLatin = /[a-z]/i.test(part.replace(/%[\da-f]{2}/gi, ''))
+    return part.replace(/(?:%[89a-f][\da-f])+/gi, (encoded) => decodeWord(encoded, hasLatin))
   })
+
+function decodeWord(encoded: string, hasLatin: boolean): string {
+  try {
+    const decoded = decodeURIComponent(encoded)
+    const isWord = [...WORDS, ...(hasLatin ? [] : LOOKALIKES)].some((word) => word.test(decoded))
+    return isWord && !INVISIBLE.test(decoded) && decoded.normalize('NFC') === decoded ? decoded : encoded
+  } catch {
+    return encoded
+  }
+}

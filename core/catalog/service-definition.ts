@@ -22,8 +22,9 @@ const DEFAULT_SECONDS = 60
 export const ICONS = [
   'bank', 'car', 'document', 'gauge', 'house', 'link', 'mail', 'person', 'scales', 'search',
 ] as const // biome-ignore format: a list
-const isIcon = (name: string): boolean =>
-  !/^[a-z]{2,}$/.test(name) || (ICONS as readonly string[]).includes(name)
+const characters = new Intl.Segmenter()
+const isIcon = (icon: string): boolean =>
+  (ICONS as readonly string[]).includes(icon) || [...characters.segment(icon)].length === 1
 
 const id = z
   .string()

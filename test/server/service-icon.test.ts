@@ -27,11 +27,15 @@ test.each(ICONS)('the icon %s is a drawing, hidden from screen readers', (icon) 
 })
 
 test('an emoji is shown unchanged, and a service without an icon has none', () => {
-  for (const place of pagesOf('📦')) expect(place.find('.icon[aria-hidden=true]').text()).toBe('📦')
+  for (const icon of ['📦', '👩‍🔧', '🇮🇷', '§'])
+    for (const place of pagesOf(icon)) expect(place.find('.icon[aria-hidden=true]').text()).toBe(icon)
   for (const place of pagesOf()) expect(place.find('.icon, .drawing')).toHaveLength(0)
 })
 
-test('an unknown name is refused, and the error lists the known ones', () => {
-  const parsed = parse('parcel')
-  expect(parsed.ok ? [] : parsed.errors).toEqual([expect.stringMatching(/icon.*one of bank, car, /)])
-})
+test.each(['parcel', 'Bank', 'bank ', 'my-icon', 'car2', '<b>'])(
+  '%j is no icon, and the error lists those with a name',
+  (icon) => {
+    const parsed = parse(icon)
+    expect(parsed.ok ? [] : parsed.errors).toEqual([expect.stringMatching(/icon.*one of bank, car, /)])
+  },
+)

@@ -48,7 +48,7 @@ export function gaugeOf(value: unknown, field: ResultField, context: ResultConte
 
 function bandOf(value: number, field: ResultField, { locale }: ResultContext): Gauge['band'] {
   const range = rangeOf(value, field)
-  if (!range) return null
+  if (!range || value > (field.scale ?? 0)) return null
   const end = field.ranges?.find(({ from }) => from > range.from)?.from ?? field.scale
   return end === undefined ? null : { from: formatScale(range.from, locale), to: formatScale(end, locale) }
 }

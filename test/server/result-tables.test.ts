@@ -208,6 +208,10 @@ describe('the gauge of a headline', () => {
     }
   })
 
+  test('a number beyond its scale is in no range of the scale', () => {
+    expect(textOf(pageOf({ s: 1000 }, scored({ ranges })), '.headline')).toBe('Score 1000 of 900 Good')
+  })
+
   test('other values have no gauge', () => {
     for (const result of [{ s: 'A' }, { s: null }, {}])
       expect(pageOf(result, scored({ ranges }))('.gauge')).toHaveLength(0)

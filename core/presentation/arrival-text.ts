@@ -31,8 +31,10 @@ export interface ArrivalContext {
   earliestSeconds: number | null
   /** The queue moves slower than it was expected to. */
   isQueueLate?: boolean
-  /** A code will be asked for: how long a person takes to type it is unknown. */
-  isCodeAhead?: boolean
+  /** The service asks for a code: how long a person takes to type it is unknown. */
+  asksForCode?: boolean
+  /** The last attempt in which the code was asked for; null before. */
+  codeAskedIn?: number | null
   /** The page may be out of date: a time of the day stays true, "in 20 seconds" does not. */
   isStale?: boolean
   /** Sees the request by a view-only link: another person answers. */
@@ -55,7 +57,10 @@ export function describeArrival(view: PublicView, context: ArrivalContext): Arri
   if (!view.started_at && view.queue_hold) return only(t('live.arrival.held'))
   if (!view.started_at && earliestSeconds === null)
     return only(t('live.arrival.usually', { duration: formatRemaining(t, pace.typical) }))
-  if (view.next_retry_at !== null) return arrivalAfterRetry(view.next_retry_at, context)
+  if (view.next_retry_at !== null) {
+    const { remaining, detail } = arrivalAfterRetry(view.next_retry_at, context)
+    return { remaining, detail: codeAhead(view, context) ?? detail }
+  }
   // The person is waited for, not the work.
   if (view.requires_otp && remainingSeconds <= 0) return only('')
   // A step is late once no more time is left than the steps after it take at least. A prompt is late by its person.
@@ -70,18 +75,19 @@ export function describeArrival(view: PublicView, context: ArrivalContext): Arri
     const key = isCode ? 'live.arrival.after_code' : 'live.arrival.after_answer'
     return {
       remaining: t(key, { duration: isExpected ? formatRange(t, range) : duration, who: whoOf(context) }),
-      detail: isCode ? null : codeAhead(context),
+      detail: isCode ? null : codeAhead(view, context),
     }
   }
   if (earliestSeconds === null && remainingSeconds <= 0 && isWithinUsual(view, context))
     return only(t('live.remaining.soon'))
-  if (!isExpected) return { remaining: duration, detail: isOver ? null : codeAhead(context) }
+  if (!isExpected) return { remaining: duration, detail: isOver ? null : codeAhead(view, context) }
   const { remaining, detail } = formatArrival(range, context)
   // That it starts over says why.
   const isLate = context.isQueueLate || (view.is_late && view.message_key !== 'starting_over')
   const late = isLate ? t('live.arrival.late') : null
   // The range leaves out the time that a person takes to type the code.
-  if (context.isCodeAhead) return { remaining, detail: late ?? codeAhead(context) }
+  const plusCode = codeAhead(view, context)
+  if (plusCode) return { remaining, detail: late ?? plusCode }
   return { remaining, detail: [detail, late].filter(Boolean).join(' · ') || null }
 }
 
@@ -90,8 +96,17 @@ function leastRest({ steps }: PublicView, pace: ServicePace): number {
   return current ? Math.ceil(pace.leastAfter?.[current.id] ?? 0) : 0
 }
 
-const codeAhead = (context: ArrivalContext): string | null =>
-  context.isCodeAhead ? context.t('live.arrival.plus_code', { who: whoOf(context) }) : null
+/** Whether a code will still be asked for: each attempt asks for its own. */
+export function isCodeAhead(
+  { requires_otp, otp_data, next_retry_at, attempt }: PublicView,
+  { asksForCode, codeAskedIn }: Pick<ArrivalContext, 'asksForCode' | 'codeAskedIn'>,
+): boolean {
+  const isPrompt = requires_otp && (otp_data?.kind ?? 'code') === 'code'
+  return Boolean(asksForCode) && !isPrompt && (next_retry_at !== null || codeAskedIn !== attempt)
+}
+
+const codeAhead = (view: PublicView, context: ArrivalContext): string | null =>
+  isCodeAhead(view, context) ? context.t('live.arrival.plus_code', { who: whoOf(context) }) : null
 
 const whoOf = ({ isViewer }: ArrivalContext): string => (isViewer ? 'viewer' : 'submitter')
 

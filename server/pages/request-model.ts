@@ -8,7 +8,7 @@ import type { TimelineEntry } from '../../core/domain/timeline.ts'
 import { isExpiring } from '../../core/domain/view-times.ts'
 import type { CompiledMessage } from '../../core/i18n/formatter.ts'
 import type { LiveKey, Texts } from '../../core/i18n/index.ts'
-import type { ServicePace } from '../../core/presentation/arrival-text.ts'
+import { isCodeAhead, type ServicePace } from '../../core/presentation/arrival-text.ts'
 import {
   type DescribeContext,
   describeRequest,
@@ -31,8 +31,9 @@ export interface PageData {
   reason: string | null
   /** Whether it is seen by a view-only link. */
   isViewer: boolean
-  /** A code will be asked for, and has not been yet. */
-  isCodeAhead: boolean
+  asksForCode: boolean
+  /** The last attempt in which the code was asked for; null before. */
+  codeAskedIn: number | null
   /** The last entry of the timeline; null where it could not be read. */
   lastEntry: TimelineEntry | null
   links: Pick<RequestLinks, 'progress' | 'result' | 'status'>
@@ -83,11 +84,10 @@ export function requestModel(
   const localize = localizerFor(service, locale)
   const last = lastReason(timeline, service, locale)
   const reason = last?.attempt === view.attempt - 1 ? last.reason : null
-  // Each attempt asks again.
-  const isAskedNow = ({ asked, attempt }: TimelineEntry): boolean =>
-    asked === 'code' && attempt === view.attempt && view.next_retry_at === null
-  const isPrompt = view.requires_otp && (view.otp_data?.kind ?? 'code') === 'code'
-  const isCodeAhead = Boolean(service?.asks_for_code) && !isPrompt && !timeline.some(isAskedNow)
+  const code = {
+    asksForCode: Boolean(service?.asks_for_code),
+    codeAskedIn: timeline.findLast(({ asked }) => asked === 'code')?.attempt ?? null,
+  }
   const words: DescribeContext = {
     t,
     read: localize,
@@ -96,7 +96,7 @@ export function requestModel(
     stepTitles,
     reason,
     isViewer: isShared,
-    isCodeAhead,
+    ...code,
     pace,
     remainingSeconds: view.estimated_remaining_time,
     earliestSeconds: view.estimated_remaining_range?.[0] ?? null,
@@ -109,7 +109,7 @@ export function requestModel(
     startsAt: isScheduled(view) ? view.run_at : null,
     retryOf: view.retry_of && requestLinks({ ...view, hash: view.retry_of }).progress,
     isShared,
-    isCodeAhead,
+    isCodeAhead: isCodeAhead(view, code),
     asOf: toIso(now),
     isExpiring: isExpiring(view, now),
     timeline: timelineModel(timeline, service, stepTitles, texts),
@@ -121,7 +121,7 @@ export function requestModel(
       stepTitles,
       reason,
       isViewer: isShared,
-      isCodeAhead,
+      ...code,
       lastEntry: timeline.at(-1) ?? null,
       links: { progress: links.progress, result: links.result, status: links.status },
       pace,

@@ -21,7 +21,8 @@ interface Described {
   hasClock: boolean
   record: RequestRecord
   isViewer: boolean
-  isCodeAhead: boolean
+  asksForCode: boolean
+  codeAskedIn: number
   isStale: boolean
 }
 
@@ -74,7 +75,7 @@ describe('a running request', () => {
     expect(ready(range(5, 38), inFirst)).toBe('Ready in 15 to 40 seconds')
     expect(ready(range(0, 19), inFirst)).toBe('Ready in 15 to 20 seconds')
     expect(ready(range(0, 18), inFirst)).toBe('taking longer than usual')
-    expect(ready(range(0, 18), { ...inFirst, isCodeAhead: true })).toBe('taking longer than usual')
+    expect(ready(range(0, 18), { ...inFirst, asksForCode: true })).toBe('taking longer than usual')
     expect(ready(range(0, 9), { ...inFirst, pace: PACE })).toBe('Ready within 10 seconds')
     const asked = { ...inFirst, record: applyCommands(inFirst.record, [REQUIRE_OTP]) }
     expect(ready(range(0, 9), asked)).toBe('After your code: 15 to 20 seconds')
@@ -90,23 +91,32 @@ describe('a running request', () => {
 
   it('takes as much longer as the person needs for a code that is still ahead', () => {
     const plus = 'plus time for your code'
-    expect(ready(range(22, 38), { isCodeAhead: true })).toBe(`Ready in 20 to 40 seconds (${plus})`)
-    expect(ready({}, { isCodeAhead: true })).toBe(`Ready about 12:02 (${plus})`)
-    expect(ready({ is_late: true }, { isCodeAhead: true })).toBe('Ready about 12:02 (later than usual)')
-    expect(ready({}, { isCodeAhead: true, isViewer: true })).toBe(
+    expect(ready(range(22, 38), { asksForCode: true })).toBe(`Ready in 20 to 40 seconds (${plus})`)
+    expect(ready({}, { asksForCode: true })).toBe(`Ready about 12:02 (${plus})`)
+    expect(ready({ is_late: true }, { asksForCode: true })).toBe('Ready about 12:02 (later than usual)')
+    expect(ready({}, { asksForCode: true, isViewer: true })).toBe(
       'Ready about 12:02 (plus time for the code)',
     )
-    expect(ready({}, { isCodeAhead: true, locale: 'fa' })).toBe(
+    expect(ready({}, { asksForCode: true, locale: 'fa' })).toBe(
       'حدود ساعت ۱۲:۰۲ آماده می‌شود (به‌علاوهٔ زمان وارد کردن کد)',
     )
     const unknown = { estimated_remaining_range: null, estimated_remaining_time: 120 }
-    expect(ready(unknown, { isCodeAhead: true })).toBe(`about 2 minutes (${plus})`)
-    expect(ready({ ...unknown, estimated_remaining_time: 0 }, { isCodeAhead: true })).not.toContain(plus)
+    expect(ready(unknown, { asksForCode: true })).toBe(`about 2 minutes (${plus})`)
+    expect(ready({ ...unknown, estimated_remaining_time: 0 }, { asksForCode: true })).not.toContain(plus)
     const question = { id: 'otp-1', kind: 'confirm' } as const
     const record = applyCommands(started, [{ type: 'require_otp', attempt: 1, otp: question }])
-    expect(ready(range(22, 38), { isCodeAhead: true, record })).toBe(
+    expect(ready(range(22, 38), { asksForCode: true, record })).toBe(
       `After your answer: 20 to 40 seconds (${plus})`,
     )
+  })
+
+  it('takes longer for a code until the code of its attempt was asked for', () => {
+    const plus = ' (plus time for your code)'
+    const asked = (codeAskedIn: number, view: Partial<PublicView> = {}) =>
+      ready({ ...range(22, 38), ...view }, { asksForCode: true, codeAskedIn })
+    expect(asked(1)).toBe('Ready in 20 to 40 seconds')
+    expect(asked(1, { attempt: 2 })).toBe(`Ready in 20 to 40 seconds${plus}`)
+    expect(asked(1, { next_retry_at: toIso(T0 + 20_000) })).toBe(`Ready about 12:01${plus}`)
   })
 
   it('is ready about a time while the page may be out of date: that stays true', () => {

@@ -1,6 +1,7 @@
 /** Keeps the form of a question up to date: for how long it is open, and whether another code can be asked for. */
 import type { OtpPrompt } from '../core/domain/record.ts'
 import { formatCodeExpired, formatResends, formatValidity } from '../core/presentation/format-duration.ts'
+import { isResending, resendNote } from '../core/presentation/resend-note.ts'
 import { find, showLocalTimes, write } from './dom.ts'
 import type { Page } from './page-data.ts'
 
@@ -16,14 +17,13 @@ export function showPrompt(main: HTMLElement, prompt: OtpPrompt | null, page: Pa
   const validity = formatValidity(t, prompt.expires_at, now)
   const isClosed = validity === null || prompt.attempts_left <= 0
   const resent = find(main, 'resent')
-  if (prompt.id !== page.view.otp_data?.id) {
-    // They are about the prompt before.
-    write(resent, null)
-    write(main.querySelector('#otp-error'), null)
-  }
+  const onItsWay = resent?.dataset.onItsWay ?? ''
+  write(resent, resendNote(prompt, { onItsWay, read: page.read, now }))
+  // It is about the prompt before.
+  if (prompt.id !== page.view.otp_data?.id) write(main.querySelector('#otp-error'), null)
   write(find(main, 'code-left'), validity)
   // Not while another code is on its way.
-  const isOver = validity === null && resent?.hidden !== false
+  const isOver = validity === null && !isResending(prompt, now)
   write(find(main, 'code-over'), isOver ? formatCodeExpired(t, prompt) : null)
   const until = find(main, 'code-until')
   if (until) until.hidden = validity === null

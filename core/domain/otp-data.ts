@@ -47,6 +47,8 @@ export interface OtpPrompt extends QuestionDetails {
   resend_available_at: IsoTime | null
   /** How often another code may still be asked for; null when the bot does not support it. */
   resends_left: number | null
+  /** The submitter requested another code, and the bot has not sent the next prompt yet. */
+  resend_requested: boolean
   attempts_left: number
   /** Set when the last answer was wrong. */
   error: { code: 'otp_rejected'; message: string } | null
@@ -66,8 +68,6 @@ export interface StoredOtpPrompt extends Omit<OtpPrompt, 'kind' | 'image_url' | 
   resends: number
   /** The bot has ended its call: it is called again with the answer. */
   recall: boolean
-  /** The submitter requested another code, and the bot has not sent the next prompt yet. */
-  resend_requested: boolean
 }
 
 /** Of codes per request, of other questions each. */
@@ -103,6 +103,7 @@ export function toPublicPrompt(prompt: StoredOtpPrompt | null, hash: string): Ot
     expires_at: prompt.expires_at,
     resend_available_at: prompt.resend_available_at,
     resends_left: prompt.resend_available_at === null ? null : Math.max(0, MAX_RESENDS - prompt.resends),
+    resend_requested: prompt.resend_requested,
     attempts_left: prompt.attempts_left,
     error: prompt.error,
   }

@@ -1,16 +1,8 @@
-/** Scripts whose words are shown, each by itself. */
-const WORDS = [
-  // With the zero-width non-joiner within Persian words.
-  /^[\p{scx=Arab}]+(?:\u200C[\p{scx=Arab}]+)*$/u,
-  /^[\p{scx=Deva}]+$/u,
-  /^[\p{scx=Hebr}]+$/u,
-  /^[\p{scx=Thai}]+$/u,
-  /^[\p{scx=Hang}]+$/u,
-  /^[\p{scx=Han}\p{scx=Hira}\p{scx=Kana}]+$/u,
-  /^(?:(?=\p{scx=Latn})[\p{Ll}\p{Lu}])+$/u,
-]
+/** A word of one script, in Persian with its zero-width non-joiners. */
+const WORD =
+  /^(?:\p{scx=Arab}+(?:\u200C\p{scx=Arab}+)*|\p{scx=Deva}+|\p{scx=Hebr}+|\p{scx=Thai}+|\p{scx=Hang}+|[\p{scx=Han}\p{scx=Hira}\p{scx=Kana}]+|(?:(?=\p{scx=Latn})[\p{Ll}\p{Lu}])+)$/u
 /** Many of their letters look like Latin ones: shown only where there are none. */
-const LOOKALIKES = [/^\p{scx=Cyrl}+$/u, /^\p{scx=Grek}+$/u]
+const LOOKALIKE = /^(?:\p{scx=Cyrl}+|\p{scx=Grek}+)$/u
 const INVISIBLE = /(?!\u200C)[\p{Default_Ignorable_Code_Point}\p{Cc}\p{P}\p{S}]/u
 
 /**
@@ -26,7 +18,7 @@ export const readableAddress = (address: string): string =>
 function decodeWord(encoded: string, hasLatin: boolean): string {
   try {
     const decoded = decodeURIComponent(encoded)
-    const isWord = [...WORDS, ...(hasLatin ? [] : LOOKALIKES)].some((word) => word.test(decoded))
+    const isWord = WORD.test(decoded) || (!hasLatin && LOOKALIKE.test(decoded))
     return isWord && !INVISIBLE.test(decoded) && decoded.normalize('NFC') === decoded ? decoded : encoded
   } catch {
     return encoded

@@ -9,9 +9,8 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Log } from '../runtime/log.ts'
 import { StartupError } from '../runtime/startup-error.ts'
-import { isAlive } from './is-alive.ts'
 import { isRedisUp, READY_WITHIN_MS, startRedisServer } from './local-server.ts'
-import { tryLock, unlock } from './start-lock.ts'
+import { isAlive, tryLock, unlock } from './start-lock.ts'
 import { describeTarget } from './topology.ts'
 
 export interface EmbeddedRedis {

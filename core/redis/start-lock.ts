@@ -3,7 +3,6 @@
  * file that is complete.
  */
 import { linkSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { isAlive } from './is-alive.ts'
 
 /** Whether the lock was free and is taken now. That of a process that was killed is removed: the next try can take it. */
 export function tryLock(path: string): boolean {
@@ -42,5 +41,15 @@ function isStale(path: string): boolean {
   } catch {
     // It has been released since.
     return false
+  }
+}
+
+/** Whether there is a process with this pid. */
+export function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0)
+    return true
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'EPERM'
   }
 }

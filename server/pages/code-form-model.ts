@@ -8,6 +8,7 @@ import type { Texts } from '../../core/i18n/index.ts'
 import { isNumberText, localizeNumberText } from '../../core/i18n/localize-digits.ts'
 import { lastMessage } from '../../core/presentation/describe-request.ts'
 import { formatCodeExpired, formatResends, formatValidity } from '../../core/presentation/format-duration.ts'
+import { isResending, isResent, resendNote } from '../../core/presentation/resend-note.ts'
 import { promptProblem } from './code-problem.ts'
 import { localizerFor } from './message-text.ts'
 
@@ -37,7 +38,8 @@ export interface CodeFormModel {
   canResend: boolean
   /** When it can be sent again, for pages without script, whose countdown would stand still; null when now or never. */
   resendAt: string | null
-  resent: boolean
+  /** What became of the request for another code. */
+  resent: string | null
   focus: boolean
   texts: CodeFormTexts
 }
@@ -87,8 +89,6 @@ function textsOf({ kind, sent_to }: OtpPrompt): CodeFormTexts {
 export interface CodeFormInput {
   /** What was wrong with the answer just submitted. */
   problem?: string
-  /** Whether a resend has just been requested. */
-  resent?: boolean
   /** Whether to focus the field, because this is the code page. */
   focus?: boolean
 }
@@ -104,12 +104,11 @@ export function codeFormModel(
   const prompt = view.otp_data
   if (!view.requires_otp || !prompt) return null
   const resends = formatResends(t, prompt, now)
-  // `?resent` stays in the address on a reload: a finished countdown or a wrong code shows that it no longer applies.
-  const resent = Boolean(input.resent) && !input.problem && !prompt.error && (resends?.seconds ?? 0) > 0
+  const isOnItsWay = !input.problem && isResending(prompt, now)
   const localize = localizerFor(service, locale)
   const { kind } = prompt
   const validity = formatValidity(t, prompt.expires_at, now)
-  const over = validity === null && !resent ? formatCodeExpired(t, prompt) : null
+  const over = validity === null && !isOnItsWay ? formatCodeExpired(t, prompt) : null
   const question = localize(prompt)
   // The page already shows the bot's last message below.
   const note = question === lastMessage(view, localize) ? null : question
@@ -118,7 +117,7 @@ export function codeFormModel(
     control: controlOf(prompt),
     title: kind === 'code' ? t('code.title') : question || t(`question.title.${kind}`),
     sentTo: prompt.sent_to && localizeNumberText(locale, prompt.sent_to),
-    message: kind === 'code' ? note : null,
+    message: kind === 'code' && !isResent(prompt) ? note : null,
     label:
       kind === 'code' ? t('code.label') : t(kind === 'image' ? 'question.label_image' : 'question.label'),
     hint: hintOf(prompt, t),
@@ -129,11 +128,11 @@ export function codeFormModel(
     isClosed: validity === null || prompt.attempts_left <= 0,
     // While a new code is on its way, the previous code's problem no longer matters.
     over,
-    error: resent || input.problem === over ? null : (input.problem ?? promptProblem(t, prompt)),
+    error: isOnItsWay || input.problem === over ? null : (input.problem ?? promptProblem(t, prompt)),
     resends: resends?.text ?? null,
     canResend: prompt.resends_left !== 0,
     resendAt: prompt.resends_left !== 0 && resends && resends.seconds > 0 ? prompt.resend_available_at : null,
-    resent,
+    resent: resendNote(prompt, { onItsWay: t(textsOf(prompt).resent), read: localize, now }),
     focus: Boolean(input.focus),
     texts: textsOf(prompt),
   }

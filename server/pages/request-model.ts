@@ -64,6 +64,14 @@ export interface RequestModel {
   data: PageData
 }
 
+const codesOf = (
+  service: Service | undefined,
+  timeline: readonly TimelineEntry[],
+): Pick<PageData, 'asksForCode' | 'codeAskedIn'> => ({
+  asksForCode: Boolean(service?.asks_for_code),
+  codeAskedIn: timeline.findLast(({ asked }) => asked === 'code')?.attempt ?? null,
+})
+
 /** Where only the words of the state are shown. */
 export const UNKNOWN_PACE: ServicePace = { total: null, typical: 60, steps: {}, queueSeconds: null }
 
@@ -84,10 +92,7 @@ export function requestModel(
   const localize = localizerFor(service, locale)
   const last = lastReason(timeline, service, locale)
   const reason = last?.attempt === view.attempt - 1 ? last.reason : null
-  const code = {
-    asksForCode: Boolean(service?.asks_for_code),
-    codeAskedIn: timeline.findLast(({ asked }) => asked === 'code')?.attempt ?? null,
-  }
+  const code = codesOf(service, timeline)
   const words: DescribeContext = {
     t,
     read: localize,

@@ -21,7 +21,7 @@ import { addRequestPages } from './request-pages.ts'
 import { addShareForms } from './share-forms.ts'
 
 export function createPageRoutes(deps: PageDeps): Router {
-  const { catalog, pages, queues, ownRequests, ownership, refusedForms, needsCookies, limitSubmits } = deps
+  const { catalog, pages, queues, ownRequests, refusedForms, needsCookies, limitSubmits } = deps
   const router = Router()
   const submitForm = createFormSubmit(deps)
 
@@ -70,13 +70,7 @@ export function createPageRoutes(deps: PageDeps): Router {
     if (refused?.error && !refused.values) throw refused.error
     if (refused) res.set('X-Robots-Tag', 'noindex, nofollow')
     refusedForms.setStatus(res, refused)
-    const values =
-      refused?.values ??
-      writeCalendarDates(
-        pageContext(req).locale,
-        service.fields,
-        await ownership.submittedValues(String(again), service.slug, credentialsOf(req, res)),
-      )
+    const values = refused?.values ?? (await submittedBefore(deps, service, req, res))
     res.send(
       pages.form(pageContext(req), service, {
         key: refused?.key ?? nanoid(),
@@ -102,6 +96,17 @@ export function createPageRoutes(deps: PageDeps): Router {
   addShareForms(router, deps)
   router.use('/c', createCodeLinkRoutes(deps))
   return router
+}
+
+/** The values of the request that is tried again, for its submitter. */
+async function submittedBefore(
+  { ownership }: PageDeps,
+  { slug, fields }: Service,
+  req: Request,
+  res: Response,
+) {
+  const values = await ownership.submittedValues(String(req.query.again), slug, credentialsOf(req, res))
+  return writeCalendarDates(pageContext(req).locale, fields, values)
 }
 
 /** Why a form could not be sent. */

@@ -30,7 +30,7 @@ export function addRequestForms(router: Router, deps: PageDeps): void {
     limitActions,
     requireAct,
     async (req: Request, res: Response) => {
-      res.redirect(303, `${requestLinks(await requests.resendOtp(hashOf(req))).otp}?resent`)
+      res.redirect(303, requestLinks(await requests.resendOtp(hashOf(req))).otp)
     },
     handleCodeRefusal,
   )

@@ -73,13 +73,12 @@ export function addRequestPages(router: Router, deps: PageDeps): void {
     showPage({
       link: 'otp',
       isShownFor: (view) => view.requires_otp,
-      render: (req, view, { context, mayAct, problem, timeline, device }) =>
+      render: (_req, view, { context, mayAct, problem, timeline, device }) =>
         pages.request(context, view, {
           mayAct,
           problem,
           timeline,
           focus: true,
-          resent: 'resent' in req.query,
           device,
         }),
     }),

@@ -10,7 +10,7 @@ import { code, isConnected } from '../helpers/request-page.ts'
 import { CREDIT_SCORE, useServer } from '../helpers/server.ts'
 import { at } from '../server/page-browser.ts'
 
-const { address, given } = await useServer(await useRedis(), { assets: inject('assets') })
+const { address, given, apply } = await useServer(await useRedis(), { assets: inject('assets') })
 const { open, closeTabs } = useBrowser()
 const { t } = createTexts('en')
 const { mobile } = CREDIT_SCORE.request_data
@@ -50,6 +50,12 @@ describe.skipIf(isBrowserMissing)('typed values', () => {
     await page.getByRole('button', { name: t('live.resend') }).click()
     await page.getByText(t('code.resent')).waitFor()
     expect(await code(page).inputValue()).toBe('987')
+    const message = 'Another code was sent. The one before no longer works.'
+    const otp = { id: 'otp-2', length: 6, expires_in: 300, message }
+    await apply(hash, { ...REQUIRE_OTP, otp } as typeof REQUIRE_OTP)
+    await page.getByRole('status').getByText(message).waitFor()
+    // Not a second time below.
+    expect(await page.locator('[data-live=message]').isVisible()).toBe(false)
   })
 
   it('a typed code stays in its field in the other language, and the page stays live', async () => {

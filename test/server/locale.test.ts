@@ -82,10 +82,10 @@ describe('a page', () => {
   test('the language link keeps the request and its state, also across a redirect', async () => {
     const hash = await given([START, REQUIRE_OTP])
     const browser = openBrowser(address)
-    const code = await browser.open(`${at('otp', hash)}?resent`)
-    const link = new URL(String(code('.language').attr('href')), `${address}${at('otp', hash)}?resent`)
+    const code = await browser.open(`${at('otp', hash)}?refused=x`)
+    const link = new URL(String(code('.language').attr('href')), `${address}${at('otp', hash)}?refused=x`)
     expect(link.pathname).toBe(at('otp', hash))
-    expect(link.searchParams.has('resent')).toBe(true)
+    expect(link.searchParams.has('refused')).toBe(true)
     const persian = await browser.open(link.pathname + link.search)
     expect(textOf(persian, 'h1')).toBe('کد تأیید لازم است')
     // The request's state has another page by now: the redirect keeps the language.

@@ -6,6 +6,7 @@ import type { Service } from '../../core/catalog/service-definition.ts'
 import type { Command } from '../../core/domain/command.ts'
 import { createRecord } from '../../core/domain/create-record.ts'
 import { AppError, type ErrorCode } from '../../core/domain/errors.ts'
+import { toIso } from '../../core/domain/iso-time.ts'
 import type { OtpRequest } from '../../core/domain/otp-prompt.ts'
 import { type PublicView, toPublicView } from '../../core/domain/record.ts'
 import { transition } from '../../core/domain/state-machine.ts'
@@ -98,6 +99,15 @@ export const QUESTIONS: Readonly<Record<string, Command>> = {
   confirm: ask({ kind: 'confirm', message: 'حساب را باز کنیم؟', confirm_label: '<باز> کنید' }),
   image: ask({ kind: 'image', image: PNG }),
 }
+/** The view after another code was requested. */
+const resent = (view: PublicView): PublicView => ({
+  ...view,
+  otp_data: view.otp_data && {
+    ...view.otp_data,
+    resend_requested: true,
+    resend_available_at: toIso(T0 + 60_000),
+  },
+})
 export const complete = (result: unknown): Command => ({ type: 'complete', attempt: 1, result })
 export const fail = (code: string, message: string): Command => ({
   type: 'fail',
@@ -202,11 +212,11 @@ export function pagesFor(reader: PageContext): [string, string][] {
     ['code on another device', pages.code(reader, code, { action: '/c/code_x' })],
     ['code on another device with problem', pages.code(reader, code, { action: '/c/code_x', problem: '…' })],
     ['code sent', pages.codeSent(reader)],
-    ['code resent', pages.request(reader, code, { resent: true })],
+    ['code resent', pages.request(reader, resent(code))],
     ...Object.entries(QUESTIONS).flatMap(([kind, question]): [string, string][] => [
       [`question: ${kind}`, pages.request(reader, viewAfter(start, question), { focus: true })],
       [`question with problem: ${kind}`, pages.request(reader, viewAfter(start, question), { problem: '…' })],
-      [`question resent: ${kind}`, pages.request(reader, viewAfter(start, question), { resent: true })],
+      [`question resent: ${kind}`, pages.request(reader, resent(viewAfter(start, question)))],
     ]),
     [
       'question without permission',

@@ -116,6 +116,7 @@ describe('the status', () => {
       expires_at: expect.stringMatching(/Z$/),
       resend_available_at: expect.stringMatching(/Z$/),
       resends_left: 5,
+      resend_requested: false,
       attempts_left: 3,
       error: null,
     })

@@ -38,8 +38,8 @@ describe('the public view', () => {
   it('the public view shows an open OTP prompt without its internal fields', () => {
     const asked = applyCommands(running, [REQUIRE_OTP])
     expect(Object.keys(toPublicView(asked, T0).otp_data ?? {}).sort()).toEqual([
-      'attempts_left', 'charset', 'error', 'expires_at', 'id', 'kind', 'length', 'message', 'resend_available_at', 'resends_left',
-      'sent_to',
+      'attempts_left', 'charset', 'error', 'expires_at', 'id', 'kind', 'length', 'message', 'resend_available_at', 'resend_requested',
+      'resends_left', 'sent_to',
     ]) // biome-ignore format: as in the contract
     expect(toPublicView(asked, T0).requires_otp).toBe(true)
     expect(

@@ -249,6 +249,7 @@ describe('a record that another program wrote back', () => {
       expires_at: iso(T0 + 90_000),
       resend_available_at: iso(T0 + 45_000),
       resends_left: 4,
+      resend_requested: true,
       attempts_left: 2,
       error: { code: 'otp_rejected', message: 'Not that one.' },
     }

@@ -61,9 +61,10 @@ export function listenToForms({ root, headers, signal, onPage, onRefused }: Form
 
 /** Writes into the form what failed, and why. */
 function showProblem(form: HTMLFormElement, page: LoadedPage | Error): void {
+  const reason = page instanceof Error ? failureReason(page) : null
   const texts =
     page instanceof Error
-      ? [readPage(form)?.t(failureReason(page))]
+      ? [reason && readPage(form)?.t(reason)]
       : [...page.main.querySelectorAll('h1, .page-head ~ p')].map((element) => element.textContent)
   // Temporary errors only: otherwise the server's page has the whole text.
   if (page instanceof Error || page.status >= 429) texts.unshift(form.dataset.failed)
@@ -71,11 +72,12 @@ function showProblem(form: HTMLFormElement, page: LoadedPage | Error): void {
   const note = document.createElement('p')
   note.className = 'field-error'
   note.setAttribute('role', 'alert')
-  note.textContent = texts.join(' ')
+  note.textContent = texts.filter(Boolean).join(' ')
   form.prepend(note)
 }
 
-function failureReason({ name }: Error): LiveKey {
-  if (!navigator.onLine) return 'live.connection.offline'
+/** That the browser is offline is in the banner of the page, and no longer than it is. */
+function failureReason({ name }: Error): LiveKey | null {
+  if (!navigator.onLine) return null
   return name === 'TimeoutError' ? 'live.announce.unanswered' : 'live.announce.lost'
 }

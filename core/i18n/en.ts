@@ -107,7 +107,6 @@ export const en = {
   'live.meanwhile': 'Your request continues on our side.',
   'live.connection.polling': 'This page updates every 5 seconds.',
   'live.connection.degraded': 'The service has a problem at the moment. What you see may be out of date.',
-  'live.connection.offline': 'You are offline. What you see may be out of date.',
   'live.announce.code': 'A code is needed to go on.',
   'live.announce.unanswered': 'That is as far as this page knows: the server did not answer in time.',
   'live.announce.lost': 'The connection to the server was lost. This page may be out of date.',

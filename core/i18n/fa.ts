@@ -108,7 +108,6 @@ export const fa: Readonly<Record<TextKey, string>> = {
   'live.meanwhile': 'کار روی درخواست شما همچنان ادامه دارد.',
   'live.connection.polling': 'این صفحه هر ۵ ثانیه به‌روز می‌شود.',
   'live.connection.degraded': 'سامانه اکنون مشکلی دارد. آنچه می‌بینید شاید به‌روز نباشد.',
-  'live.connection.offline': 'اینترنت شما قطع است. آنچه می‌بینید شاید به‌روز نباشد.',
   'live.announce.code': 'برای ادامه، کد تأیید لازم است.',
   'live.announce.unanswered': 'این تا جایی است که این صفحه می‌داند؛ سرور به‌موقع پاسخ نداد.',
   'live.announce.lost': 'ارتباط با سرور قطع شده است. این صفحه شاید به‌روز نباشد.',

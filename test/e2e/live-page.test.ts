@@ -177,6 +177,19 @@ describe.skipIf(isBrowserMissing)('a page of a running request', () => {
     await heading(page, t('live.status.cancelled')).waitFor()
   })
 
+  it('the error of a code that was not sent while offline stays true when the connection is back', async () => {
+    const hash = await given([START, REQUIRE_OTP])
+    const page = await open()
+    await watch(hash, page)
+    await code(page).fill('123456')
+    await page.context().setOffline(true)
+    await page.getByRole('button', { name: t('code.submit') }).click()
+    const error = page.locator('form [role=alert]')
+    await error.waitFor()
+    expect(await error.textContent()).toBe(t('code.failed'))
+    await page.context().setOffline(false)
+  })
+
   it('a page shows that a resend could not be sent', async () => {
     const hash = await given([START, REQUIRE_OTP])
     const page = await open()

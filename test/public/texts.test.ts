@@ -138,7 +138,6 @@ test('every composed text belongs to an existing code or state', () => {
     'live.step.yours',
     // Announced.
     'live.connection.degraded',
-    'live.connection.offline',
     'live.status.answer_required',
     'live.title.answer_required',
   ])

@@ -9,6 +9,7 @@ import { shortReference } from '../domain/short-reference.ts'
 import { encodeView } from '../records/codec.ts'
 import { describeInvalid, parseForeignRecord } from '../records/foreign-record.ts'
 import type { Log } from '../runtime/log.ts'
+import { HINT } from '../store/publish-hint.ts'
 import type { RequestStore } from '../store/request-store.ts'
 import {
   type BroadcastState,
@@ -150,7 +151,7 @@ export const encode = (record: RequestRecord, now: number): EncodedUpdate =>
   parseUpdate(encodeView(toPublicView(record, now))) as EncodedUpdate
 
 function logInvalidOnce({ log }: WatchContext, entry: WatchedRequest, json: string): void {
-  if (entry.invalidLogged || parseForeignRecord(json)) return
+  if (json === HINT || entry.invalidLogged || parseForeignRecord(json)) return
   entry.invalidLogged = true
   const request = shortReference(entry.hash)
   log.warn({ request, kind: describeInvalid(json) }, 'another program published an invalid message')

@@ -6,6 +6,7 @@ import { shortReference } from '../../../core/domain/short-reference.ts'
 import type { Waiting } from '../../../core/domain/waiting.ts'
 import { createRequestWatcher, type UpdateListener } from '../../../core/pubsub/request-watcher.ts'
 import { encodeRecord, encodeView } from '../../../core/records/codec.ts'
+import { publishHint } from '../../../core/store/publish-hint.ts'
 import { createRequestStore, type RequestStore } from '../../../core/store/request-store.ts'
 import { eventually } from '../../helpers/eventually.ts'
 import { keys } from '../../helpers/keys.ts'
@@ -272,6 +273,8 @@ describe('when another program writes', () => {
     )
     const mine = page()
     const watch = await own.watch(record.hash, mine)
+    // Of this program: a record may have changed.
+    await publishHint(client, record.hash)
     for (let n = 0; n < 4; n++) await client.publish(keys.channel(record.hash), TOO_LONG)
     for (let n = 0; n < 200; n++) await client.publish(keys.channel(record.hash), '[]')
     await applyCommand(record.hash, progressTo(20))

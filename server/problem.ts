@@ -106,6 +106,9 @@ export function fromHttpError(error: unknown): AppError | null {
   }
   if (error instanceof URIError)
     return new AppError('invalid_parameter', { detail: 'The address is malformed.' })
+  // Of a body that cannot be decompressed, say.
+  if (type === undefined && status === 400 && (error as { code?: string }).code?.startsWith('Z_'))
+    return new AppError('bad_request', { detail: 'The body cannot be decompressed.' })
   return status !== undefined && status >= 400 && status < 500
     ? new AppError('invalid_parameter', { cause: error })
     : null

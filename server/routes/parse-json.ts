@@ -14,6 +14,7 @@ const describeLimit = (name: keyof JsonLimits, limits: JsonLimits): string =>
     maxMembers: `An object has at most ${limits.maxMembers} members.`,
     maxValues: `A body has at most ${limits.maxValues} values.`,
   })[name]
+const utf8 = new TextDecoder('utf-8', { fatal: true })
 const IDEMPOTENCY_KEY = /^[\x20-\x7e]{1,255}$/
 
 /**
@@ -52,10 +53,10 @@ function parse(bytes: Buffer, limits: JsonLimits): unknown {
   const exceeded = exceededLimit(bytes, limits)
   if (exceeded) throw new AppError('body_too_large', { detail: describeLimit(exceeded, limits) })
   try {
-    const text = new TextDecoder().decode(bytes)
+    const text = utf8.decode(bytes)
     if (/^\s*[[{]/.test(text)) return JSON.parse(text)
   } catch {}
-  throw new AppError('invalid_json', { detail: 'The body is not JSON.' })
+  throw new AppError('invalid_json', { detail: 'The body is not JSON in UTF-8.' })
 }
 
 /** The size of the body, decompressed. */

@@ -229,6 +229,27 @@ describe('a refused submit', () => {
     expect(res.body).toMatchObject({ status, code, retryable: false })
   })
 
+  test.each([
+    [
+      'its body is not UTF-8',
+      {},
+      Buffer.from('{"service_slug":"caf\xe9"}', 'latin1'),
+      'invalid_json',
+      'The body is not JSON in UTF-8.',
+    ],
+    [
+      'its body cannot be decompressed',
+      { 'Content-Encoding': 'gzip' },
+      'abc',
+      'bad_request',
+      'The body cannot be decompressed.',
+    ],
+  ] as const)('a submit is refused when %s', async (_what, more, body, code, detail) => {
+    const headers = { 'Content-Type': 'application/json', ...more }
+    const res = await fetch(address + SUBMIT, { method: 'POST', headers, body })
+    expect({ status: res.status, ...(await res.json()) }).toMatchObject({ status: 400, code, detail })
+  })
+
   test('a compressed submit over the limit once decompressed is refused', async () => {
     const bomb = gzipSync(JSON.stringify({ service_slug: 'x'.repeat(10_000_000) }))
     const res = await fetch(address + SUBMIT, {

@@ -16,6 +16,10 @@ export function shortReference(hash: string): string {
   return reference
 }
 
+/** The name of a file that people keep and send on: it must not open the request. */
+export const fileNameOf = ({ service_slug, hash }: { service_slug: string; hash: string }): string =>
+  `${service_slug}-${shortReference(hash)}`
+
 /** As typed: in lower case, in groups, with O for 0 and I or L for 1. Null when it is no short reference. */
 export const parseShortReference = (typed: string): string | null => normalize(typed, FORM)
 

@@ -1,7 +1,7 @@
 /** The model of the page of a finished request. */
 import type { Service } from '../../core/catalog/service-definition.ts'
 import type { PublicView } from '../../core/domain/record.ts'
-import { shortReference } from '../../core/domain/short-reference.ts'
+import { fileNameOf, shortReference } from '../../core/domain/short-reference.ts'
 import type { Step } from '../../core/domain/step.ts'
 import type { TimelineEntry } from '../../core/domain/timeline.ts'
 import type { Texts } from '../../core/i18n/index.ts'
@@ -32,6 +32,8 @@ export interface OutcomeModel {
   error: { code: string; messages: string[] } | null
   /** The short reference, for a telephone call; null where the request is seen by a view-only link. */
   reference: string | null
+  /** Of downloads, without its ending. */
+  fileName: string
   /** Whom people ask about a failure; null for a request that did not fail. */
   help: { contact: Contact | null } | null
   /** The page of the request that this one was retried as. */
@@ -127,6 +129,7 @@ export function outcomeModel(
       ),
     },
     reference: isViewToken(view.hash) ? null : shortReference(view.hash),
+    fileName: fileNameOf(view),
     help: view.is_failed && !isViewToken(view.hash) ? { contact: contactOf(contact) } : null,
     retriedAs: retriedAs && requestLinks({ ...view, hash: retriedAs }).progress,
     isShareable,

@@ -4,6 +4,7 @@ import type { RequestActions } from '../../core/actions/request-actions.ts'
 import type { Catalog } from '../../core/catalog/catalog.ts'
 import { AppError } from '../../core/domain/errors.ts'
 import type { PublicView } from '../../core/domain/record.ts'
+import { fileNameOf } from '../../core/domain/short-reference.ts'
 import { createTexts } from '../../core/i18n/index.ts'
 import { localeOf, setLocaleHeaders } from '../middleware/locale.ts'
 import { arrangeOutcome } from '../pages/outcome-model.ts'
@@ -20,7 +21,7 @@ export const createResultCsv =
     setLocaleHeaders(req, res)
     res
       .set('Cache-Control', 'no-store')
-      .attachment(`${view.hash}.csv`)
+      .attachment(`${fileNameOf(view)}.csv`)
       .setHeader('Content-Type', 'text/csv; charset=utf-8; header=present')
     res.send(Buffer.from(csv))
   }

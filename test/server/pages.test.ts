@@ -267,6 +267,8 @@ describe('the end', () => {
         .map((time) => $(time).attr('datetime')),
     ).toContain(viewAfter(start, progress, complete(result)).expires_at)
     expect($('a[download$=json]').attr('href')).toBe(`/api/local-requests/${HASH}/result`)
+    // The hash would open the request for everyone who gets the file.
+    expect($('a[download$=json]').attr('download')).not.toContain(HASH)
   })
 
   test.each([null, [], {}, 'plain words', 7, [[1], [2]], { a: null }])(

@@ -2,6 +2,7 @@
 import { expect, test } from 'vitest'
 import { createCatalog } from '../../core/catalog/catalog.ts'
 import type { ResultField } from '../../core/catalog/result-definition.ts'
+import { shortReference } from '../../core/domain/short-reference.ts'
 import { aHash, START } from '../helpers/record.ts'
 import { useRedis } from '../helpers/redis.ts'
 import { useServer } from '../helpers/server.ts'
@@ -25,7 +26,9 @@ async function csvOf(result: unknown, path = ''): Promise<string[]> {
   const res = await server.api.get(`/api/local-requests/${hash}/result.csv${path}`).buffer(true).expect(200)
   expect(res.headers).toMatchObject({
     'content-type': 'text/csv; charset=utf-8; header=present',
-    'content-disposition': expect.stringMatching(`^attachment; filename="?${hash}\\.csv"?$`),
+    'content-disposition': expect.stringMatching(
+      `^attachment; filename="?${service.slug}-${shortReference(hash)}\\.csv"?$`,
+    ),
     'cache-control': 'no-store',
     'content-language': /fa/.test(path) ? 'fa' : 'en',
   })

@@ -27,7 +27,8 @@ export const enLeaving = {
   'device.title': 'Type the code',
   'device.lead': 'Your request on the other device is waiting for this code.',
   'device.sent_title': 'Thank you',
-  'device.sent': 'The code was handed over. You can close this page: the other device goes on.',
+  'device.sent':
+    'The code was handed over. You can close this page: the other device goes on, and says whether the code was right.',
 
   'life.title': 'How long this is kept',
   'life.until': 'The request, what you typed and the result are kept until {time}, then deleted.',

@@ -24,7 +24,7 @@ export const enTimeline = {
   'live.timeline.failed': 'It ended without a result.',
   'live.timeline.failed_again': 'Attempt {attempt, number} did not work. No further attempt.',
   'live.timeline.waited': 'waited {duration}',
-  'live.timeline.cancelled_by.user': 'Cancelled from this page.',
+  'live.timeline.cancelled_by.user': 'Cancelled by the person who sent it.',
   'live.timeline.cancelled_by.operator': 'Cancelled by the operator.',
   'live.timeline.cancelled_by.deadline': 'Stopped: its time was over.',
   'live.timeline.cancelled_by.superseded': 'Replaced by another request.',

@@ -26,7 +26,7 @@ export const faTimeline: Record<keyof typeof enTimeline, string> = {
   'live.timeline.failed': 'بدون نتیجه پایان یافت.',
   'live.timeline.failed_again': 'تلاش {attempt, number} نتیجه نداد و دیگر تلاشی نمی‌شود.',
   'live.timeline.waited': '{duration} انتظار',
-  'live.timeline.cancelled_by.user': 'از همین صفحه لغو شد.',
+  'live.timeline.cancelled_by.user': 'فرستندهٔ درخواست آن را لغو کرد.',
   'live.timeline.cancelled_by.operator': 'مسئول سامانه آن را لغو کرد.',
   'live.timeline.cancelled_by.deadline': 'مهلتش تمام شد و متوقف شد.',
   'live.timeline.cancelled_by.superseded': 'درخواست دیگری جای آن را گرفت.',

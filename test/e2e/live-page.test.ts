@@ -184,7 +184,7 @@ describe.skipIf(isBrowserMissing)('a page of a running request', () => {
     await code(page).fill('123456')
     await page.context().setOffline(true)
     await page.getByRole('button', { name: t('code.submit') }).click()
-    const error = page.locator('form [role=alert]')
+    const error = page.locator('[data-live=answer] > [role=alert]')
     await error.waitFor()
     expect(await error.textContent()).toBe(t('code.failed'))
     await page.context().setOffline(false)

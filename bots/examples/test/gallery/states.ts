@@ -103,6 +103,9 @@ const askQuestion = (otp: Omit<OtpRequest, 'id'>): Past => [
   { type: 'require_otp', attempt: 1, otp: { id: 'question', ...otp } },
 ]
 const credit = (secondsAgo: number, ...past: Past[]) => request(CREDIT, secondsAgo, ...past)
+const sooner = (seconds: number, past: readonly Past[]): Past[] =>
+  past.map(([secondsAgo, command]) => [secondsAgo + seconds, command])
+const RESEND = (secondsAgo: number): Past => [secondsAgo, { type: 'resend_otp' }]
 const UNTIL_CODE = [start(62), SIGN_IN(60), CAPTCHA(52), SENDING(45), WAITING(41)]
 const failure = (code: string, message: string, retryable: boolean) => ({
   error: { code, message, retryable },
@@ -267,9 +270,22 @@ export const REQUESTS: Readonly<Record<string, GivenRequest>> = {
     [9, { type: 'progress', attempt: 2, progress: 8, step: 'authentication' }],
   ),
   code: credit(64, ...UNTIL_CODE, ask(40)),
+  'code-resending': credit(110, ...sooner(40, UNTIL_CODE), ask(80), RESEND(4)),
+  'code-resent': credit(
+    110,
+    ...sooner(40, UNTIL_CODE),
+    ask(80),
+    RESEND(14),
+    ask(8, {
+      id: 'otp-2',
+      message: 'another_sent',
+      message_key: 'another_sent',
+      message_params: { sent_to: '0912***6789' },
+    }),
+  ),
   'code-wrong': credit(90, ...UNTIL_CODE, ask(40), answer(9), reject(6)),
   'code-checking': credit(90, ...UNTIL_CODE, ask(40), answer(2), VERIFYING(1)),
-  'code-expired': credit(600, ...UNTIL_CODE.map(([at, command]): Past => [at + 500, command]), ask(540)),
+  'code-expired': credit(600, ...sooner(500, UNTIL_CODE), ask(540)),
   'question-choice': question({
     kind: 'choice',
     message: 'Which account?',

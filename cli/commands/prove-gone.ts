@@ -41,8 +41,8 @@ export async function proveGone(
   ]
   const found = searches.flatMap((search) => search.found)
   const searched = searches.map((search) => search.searched)
-  const gone = found.length === 0 && !searches.some(({ isIncomplete }) => isIncomplete)
-  if (context.json) context.printJson({ hash, gone, searched, found })
+  const isGone = found.length === 0 && !searches.some(({ isIncomplete }) => isIncomplete)
+  if (context.json) context.printJson({ hash, gone: isGone, searched, found })
   else {
     if (found.length > 0)
       context.printTable([['WHERE', 'WHAT'], ...found.map(({ where, what }) => [where, what])])
@@ -50,7 +50,7 @@ export async function proveGone(
       `${found.length === 0 ? 'Nothing' : plural(found.length, 'trace')} of ${hash} found. Searched: ${searched.join('; ')}.`,
     )
   }
-  return gone ? EXIT.done : EXIT.failed
+  return isGone ? EXIT.done : EXIT.failed
 }
 
 async function searchKeys(nodes: readonly RedisNode[], hash: string): Promise<Search> {

@@ -32,7 +32,7 @@ export interface ServiceEstimate extends Expectation {
   typical: number
   /** The usual duration of each step. */
   usual: Readonly<Record<string, number>>
-  /** From the end of each step: 19 in 20 requests take longer. */
+  /** The fewest seconds of work that follow each step: 19 in 20 requests take longer. */
   leastAfter: Readonly<Record<string, number>>
 }
 

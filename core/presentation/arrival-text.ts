@@ -17,7 +17,7 @@ export interface ServicePace extends QueuePace {
   typical: number
   /** Seconds of each step, where known. */
   steps: Readonly<Record<string, number>>
-  /** Seconds that are left at least at the end of each step, where known. */
+  /** The fewest seconds of work that follow each step, where known. */
   leastAfter?: Readonly<Record<string, number>>
 }
 
@@ -63,7 +63,7 @@ export function describeArrival(view: PublicView, context: ArrivalContext): Arri
   }
   // The person is waited for, not the work.
   if (view.requires_otp && remainingSeconds <= 0) return only('')
-  // A step is late once no more time is left than the steps after it take at least. A prompt is late by its person.
+  // The current step is late once the time that is left only suffices for the steps after it. An open prompt is not: it waits for a person.
   const least = earliestSeconds === null ? 0 : leastRest(view, pace)
   const isOver = !view.requires_otp && remainingSeconds <= least
   const latest = Math.max(remainingSeconds, least)

@@ -3,11 +3,11 @@ const WORD =
   /^(?:\p{scx=Arab}+(?:\u200C\p{scx=Arab}+)*|\p{scx=Deva}+|\p{scx=Hebr}+|\p{scx=Thai}+|\p{scx=Hang}+|[\p{scx=Han}\p{scx=Hira}\p{scx=Kana}]+|(?:(?=\p{scx=Latn})[\p{Ll}\p{Lu}])+)$/u
 /** Many of their letters look like Latin ones: shown only where there are none. */
 const LOOKALIKE = /^(?:\p{scx=Cyrl}+|\p{scx=Grek}+)$/u
-const INVISIBLE = /(?!\u200C)[\p{Default_Ignorable_Code_Point}\p{Cc}\p{P}\p{S}]/u
+const STAYS_ENCODED = /(?!\u200C)[\p{Default_Ignorable_Code_Point}\p{Cc}\p{P}\p{S}]/u
 
 /**
- * A web address for people, with the letters of its own script: `/سلام` for `/%D8%B3%D9%84%D8%A7%D9%85`. What is invisible,
- * punctuation, or looks like another letter stays encoded.
+ * Decodes the words of a web address for display: `/سلام` for `/%D8%B3%D9%84%D8%A7%D9%85`. Invisible characters, punctuation,
+ * symbols and letters that look like others stay encoded.
  */
 export const readableAddress = (address: string): string =>
   address.replace(/[^/?#&=]+/g, (part) => {
@@ -19,7 +19,7 @@ function decodeWord(encoded: string, hasLatin: boolean): string {
   try {
     const decoded = decodeURIComponent(encoded)
     const isWord = WORD.test(decoded) || (!hasLatin && LOOKALIKE.test(decoded))
-    return isWord && !INVISIBLE.test(decoded) && decoded.normalize('NFC') === decoded ? decoded : encoded
+    return isWord && !STAYS_ENCODED.test(decoded) && decoded.normalize('NFC') === decoded ? decoded : encoded
   } catch {
     return encoded
   }

@@ -1,8 +1,8 @@
-/** What became of the request for another code, for the form of a question. */
+/** The note of a code prompt after a resend. */
 import { MAX_RESENDS, type OtpPrompt } from '../domain/otp-data.ts'
 import type { Localize } from '../i18n/localize-message.ts'
 
-/** Whether another code is on its way. No longer once yet another one may be requested: the bot may not send any. */
+/** Whether another code is on its way. Ends when the next resend is allowed, because the bot may have failed to send one. */
 export const isResending = (prompt: OtpPrompt, now: number): boolean =>
   prompt.resend_requested && !prompt.error && now < Date.parse(prompt.resend_available_at ?? '')
 
@@ -10,7 +10,7 @@ export const isResending = (prompt: OtpPrompt, now: number): boolean =>
 export const isResent = ({ kind, resend_requested, resends_left }: OtpPrompt): boolean =>
   kind === 'code' && !resend_requested && resends_left !== null && resends_left < MAX_RESENDS
 
-/** That it is on its way, then what the bot says about it: that the code before no longer works, say. */
+/** Another code is on its way, or the bot's message about it, such as that the previous code is invalid. Null without a resend. */
 export function resendNote(
   prompt: OtpPrompt,
   { onItsWay, read, now }: { onItsWay: string; read: Localize; now: number },

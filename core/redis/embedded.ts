@@ -38,7 +38,7 @@ export async function startOrJoinEmbedded(log: Log): Promise<EmbeddedRedis> {
   const ownerFile = join(dir, 'owner.json')
   const lock = join(dir, 'starting.lock')
   await waitWhileStopping(ownerFile, log)
-  // Another process may take READY_WITHIN_MS before.
+  // The holder of the lock may need READY_WITHIN_MS first.
   const deadline = Date.now() + 2 * READY_WITHIN_MS
   while (Date.now() < deadline) {
     const owner = await runningOwner(ownerFile)
@@ -81,7 +81,7 @@ export async function joinRunningEmbedded(): Promise<EmbeddedRedis> {
   return { target: { kind: 'single', url: owner.url }, announceStop() {}, stop: async () => {} }
 }
 
-/** Takes over the ownership if the owner died without stopping the server; the caller has the lock then. */
+/** Takes over the ownership if the owner died without stopping the server; the caller holds the lock in that case. */
 function joinRunning(owner: Owner, ownerFile: string, log: Log): EmbeddedRedis {
   const orphaned = !isAlive(owner.ownerPid)
   const own: Owner = { ...owner, ownerPid: process.pid, isStopping: false }

@@ -4,7 +4,10 @@
  */
 import { linkSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 
-/** Whether the lock was free and is taken now. That of a process that was killed is removed: the next try can take it. */
+/**
+ * Takes the lock if it is free. Removes the lock of a process that has ended, so that the next try succeeds.
+ * @returns whether this process holds it now
+ */
 export function tryLock(path: string): boolean {
   if (take(path)) return true
   if (isStale(path)) removeStale(path)

@@ -38,7 +38,7 @@ export interface CodeFormModel {
   canResend: boolean
   /** When it can be sent again, for pages without script, whose countdown would stand still; null when now or never. */
   resendAt: string | null
-  /** What became of the request for another code. */
+  /** The note after a resend; null without one. */
   resent: string | null
   focus: boolean
   texts: CodeFormTexts

@@ -311,7 +311,7 @@ const query = fc.oneof(
     '?wait=1e1',
     '?wait=999999999',
     '?after=9999999999',
-    '?resent',
+    '?refused',
     '?',
     '?&&&',
     '?__proto__=1',

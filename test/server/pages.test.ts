@@ -22,7 +22,7 @@ import {
 } from './page-fixtures.ts'
 
 const READER: PageContext = { locale: 'en', address: '/here' }
-const PERSIAN: PageContext = { locale: 'fa', address: '/here?resent=&q=1' }
+const PERSIAN: PageContext = { locale: 'fa', address: '/here?x=&q=1' }
 const text = ($: CheerioAPI, selector: string) => $(selector).text().replace(/\s+/g, ' ').trim()
 const requestPage = (...args: Parameters<typeof viewAfter>) => load(pages.request(READER, viewAfter(...args)))
 
@@ -361,7 +361,7 @@ describe('in Persian', () => {
       const $ = load(html)
       expect($('.language')).toHaveLength(1)
       expect($('.language').attr()).toMatchObject({
-        href: '?resent=&q=1&lang=en',
+        href: '?x=&q=1&lang=en',
         lang: 'en',
         hreflang: 'en',
         dir: 'ltr',
